@@ -94,8 +94,8 @@ func (c *Context) Section(name string, kind state.Kind, format string) state.Sec
 // Stateless can be embedded by operators that keep nothing and wait for nothing.
 type Stateless struct{}
 
-func (Stateless) Watermark(flow.Watermark) bool               { return true }
-func (Stateless) ProcessingTime(flow.Time) bool               { return true }
-func (Stateless) Finish() bool                                { return true }
+func (Stateless) Watermark(flow.Watermark) bool                { return true }
+func (Stateless) ProcessingTime(flow.Time) bool                { return true }
+func (Stateless) Finish() bool                                 { return true }
 func (Stateless) Snapshot(*state.Snapshot, flow.Barrier) error { return nil }
-func (Stateless) Close() error                                { return nil }
+func (Stateless) Close() error                                 { return nil }
