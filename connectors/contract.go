@@ -106,9 +106,10 @@ type Reader[T any] interface {
 // SplitReader reads one split. Several may be open at a time in one Reader; they are polled in turn.
 type SplitReader[T any] interface {
 	// Poll emits at most max records, in order, and says how it stands. For Idle, next is when to poll again at the
-	// latest in processing time, flow.MaxTime for "when woken". An error fails the job. v and all it refers to must stay
-	// valid and unchanged until Poll is called again; emit's t is the record's own time if the source has one,
-	// flow.MinTime otherwise.
+	// latest in processing time, flow.MaxTime for "when woken". An error fails the job. v is borrowed: valid during the
+	// call of emit, so that one T serves all records; but what *v refers to (strings, slices, maps) must never be changed
+	// afterwards, since copies of *v live on. emit's t is the record's own time if the source has one, flow.MinTime
+	// otherwise.
 	Poll(max int, emit func(v *T, t flow.Time)) (status Status, next flow.Time, err error)
 	// Position returns the State from which a reader goes on behind the last record that was emitted.
 	Position() []byte
@@ -135,7 +136,9 @@ type WriterContext struct {
 	Parallelism int
 	Attempt     flow.Attempt
 	// Run tells apart executions of a job that share an output: fresh at every submission, kept over restores.
-	Run   string
+	Run string
+	// Fresh says that no checkpoint was restored, so that nothing of earlier attempts of this Run is needed any more.
+	Fresh bool
 	Clock timeservice.Clock
 	Log   *slog.Logger
 }

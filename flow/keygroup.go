@@ -1,9 +1,9 @@
 package flow
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"unsafe"
 )
 
 // DefaultMaxParallelism is the number of key groups of an operator that does not say otherwise.
@@ -47,21 +47,29 @@ const (
 func HashUint64(k uint64) uint64 {
 	hi, lo := bits.Mul64(k^mulC, mulA)
 	h := hi ^ lo
-	return (h ^ h>>32) * mulB
+	h = (h ^ h>>32) * mulB
+	return h ^ h>>29
 }
 
-// HashString hashes a string key.
+// HashString hashes a string key: eight bytes at a time, and what is left as one word with zeroes above it. The length is
+// part of the hash.
 func HashString(s string) uint64 {
 	h := uint64(len(s)) * mulA
+	last := s
 	for len(s) >= 8 {
 		hi, lo := bits.Mul64(load64(s)^h^mulC, mulA)
 		h = hi ^ lo
 		s = s[8:]
 	}
-	if len(s) > 0 {
+	if n := len(s); n > 0 {
 		var tail uint64
-		for i := range len(s) {
-			tail |= uint64(s[i]) << (8 * i)
+		switch { // the same word each time, with as few loads as can be
+		case len(last) >= 8:
+			tail = load64(last[len(last)-8:]) >> (64 - 8*n)
+		case n >= 4:
+			tail = load32(s) | load32(s[n-4:])<<(8*(n-4))
+		default:
+			tail = uint64(s[0]) | uint64(s[n/2])<<(8*(n/2)) | uint64(s[n-1])<<(8*(n-1))
 		}
 		hi, lo := bits.Mul64(tail^h^mulB, mulA)
 		h = hi ^ lo
@@ -71,27 +79,15 @@ func HashString(s string) uint64 {
 }
 
 // HashBytes hashes the encoded form of a key; HashBytes(b) == HashString(string(b)).
-func HashBytes(b []byte) uint64 {
-	h := uint64(len(b)) * mulA
-	for len(b) >= 8 {
-		hi, lo := bits.Mul64(binary.LittleEndian.Uint64(b)^h^mulC, mulA)
-		h = hi ^ lo
-		b = b[8:]
-	}
-	if len(b) > 0 {
-		var tail uint64
-		for i, c := range b {
-			tail |= uint64(c) << (8 * i)
-		}
-		hi, lo := bits.Mul64(tail^h^mulB, mulA)
-		h = hi ^ lo
-	}
-	h = (h ^ h>>32) * mulB
-	return h ^ h>>29
-}
+func HashBytes(b []byte) uint64 { return HashString(unsafe.String(unsafe.SliceData(b), len(b))) }
 
 func load64(s string) uint64 {
 	_ = s[7]
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+func load32(s string) uint64 {
+	_ = s[3]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
 }

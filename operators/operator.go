@@ -1,6 +1,8 @@
 package operators
 
 import (
+	"log/slog"
+
 	"github.com/weirstream/weir/flow"
 	"github.com/weirstream/weir/state"
 	"github.com/weirstream/weir/timeservice"
@@ -45,7 +47,11 @@ type WatermarkOwner interface{ OwnsWatermarks() }
 
 // Committing is implemented by operators that have work under way after Finish (sinks that commit): the subtask counts
 // as closed only when Committed is true.
-type Committing interface{ Committed() bool }
+type Committing interface {
+	Committed() bool
+	// Retry is called instead of ProcessingTime after Finish.
+	Retry(now flow.Time)
+}
 
 // Context is what the surrounding subtask offers an operator. It is valid until Close.
 type Context struct {
@@ -63,7 +69,15 @@ type Context struct {
 	Restore *state.Restore
 	// RestoredCheckpoint is the checkpoint that Restore was taken from; 0 for a fresh start.
 	RestoredCheckpoint flow.CheckpointID
-	Counters           *Counters
+	// RestoredWatermark is where event time stood at that checkpoint; flow.MinTime for a fresh start.
+	RestoredWatermark flow.Time
+	Counters          *Counters
+	// Log is for what people should know of; never called per record.
+	Log *slog.Logger
+	// Run is the same for all attempts and restores of one submission of the job.
+	Run string
+	// Wake makes a source's subtask poll again; any goroutine may call it.
+	Wake func()
 	// Task is the surrounding subtask.
 	Task Task
 }

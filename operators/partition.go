@@ -31,8 +31,8 @@ const (
 	Shuffle
 	// Broadcast sends every record to every channel.
 	Broadcast
-	// Global sends all to the first channel.
-	Global
+	// First sends all to the first channel.
+	First
 	// Custom asks a function of the user's.
 	Custom
 )

@@ -1,13 +1,3 @@
-// Package timeservice keeps time for the layers that may not read the wall clock: the passed Clock, the timers of keyed
-// operators, and the watermark strategies of sources.
-//
-// Read in this order: clock.go, timers.go, watermark.go.
-//
-// Everything here runs on the goroutine of the subtask that owns it, but for Clock, which any goroutine may call.
-//
-//	I1  A timer is registered at most once for the same (time, key, namespace).
-//	I2  Timers fire in the order (time, key, namespace).
-//	I3  A watermark strategy never goes back.
 package timeservice
 
 import (

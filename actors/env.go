@@ -1,0 +1,75 @@
+package actors
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/weirstream/weir/checkpoint"
+	"github.com/weirstream/weir/flow"
+	"github.com/weirstream/weir/jobgraph"
+	"github.com/weirstream/weir/timeservice"
+)
+
+// Env is what all actors of a process share. The simulator passes its own clock, dispatcher and Go, and with them owns
+// every source of chance.
+type Env struct {
+	System     *actor.ActorSystem
+	Dispatcher actor.Dispatcher
+	Clock      timeservice.Clock
+	// Go runs work on another goroutine. Whoever starts it is told how to end it; see each use.
+	Go  func(work func())
+	Log *slog.Logger
+	// Graphs finds the graph of a job: code and arguments are the same on every node.
+	Graphs func(job flow.JobID) (*jobgraph.JobGraph, error)
+	// Store keeps the checkpoints.
+	Store checkpoint.Store
+	// Events is told what happens, for logs, metrics and tests; any goroutine calls it.
+	Events func(Event)
+	// Stats is where the subtasks of this process publish what they measure.
+	Stats *Stats
+}
+
+// props are the properties that all actors of Weir have in common: the mailbox, and who runs it.
+func (e *Env) props(make func() actor.Actor) *actor.Props {
+	return actor.PropsFromProducer(make,
+		actor.WithDispatcher(e.Dispatcher),
+		actor.WithMailbox(func() actor.Mailbox { return newMailbox(0, nil, nil, nil) }))
+}
+
+// later runs f on the goroutine of the actor self when d has passed, unless stop is closed before.
+func (e *Env) later(self *actor.PID, stop <-chan struct{}, d time.Duration, f func()) {
+	e.Clock.AfterFunc(d, func() {
+		select {
+		case <-stop:
+		default:
+			e.System.Root.Send(self, async{f})
+		}
+	})
+}
+
+// async runs work on another goroutine and then done on the actor's, unless stop is closed before. The goroutine ends
+// when work does; work that may take long watches stop.
+func (e *Env) async(self *actor.PID, stop <-chan struct{}, work, done func()) {
+	e.Go(func() {
+		work()
+		select {
+		case <-stop:
+		default:
+			e.System.Root.Send(self, async{done})
+		}
+	})
+}
+
+// Throughput is how many messages an actor handles before others have their turn.
+const Throughput = 64
+
+// Goroutines is the dispatcher of real processes: every pass of a mailbox is a goroutine.
+type Goroutines struct{}
+
+// Schedule implements actor.Dispatcher. The goroutine ends when the pass does.
+func (Goroutines) Schedule(pass func()) { go pass() }
+
+// Throughput implements actor.Dispatcher.
+func (Goroutines) Throughput() int { return Throughput }

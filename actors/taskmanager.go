@@ -1,0 +1,199 @@
+package actors
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/weirstream/weir/flow"
+	"github.com/weirstream/weir/scheduler"
+)
+
+// Heartbeats between TaskManagers and the JobManager. A TaskManager that has not heard of its JobManager for leaseTimeout
+// stops its slots; a JobManager gives a TaskManager up a little later, when those are surely gone.
+const (
+	heartbeatInterval = time.Second
+	leaseTimeout      = 20 * time.Second
+	giveUpTimeout     = leaseTimeout + 10*time.Second
+)
+
+// taskManager supervises the slots of a process.
+type taskManager struct {
+	env        *Env
+	slots      int
+	jobManager *actor.PID
+	id         scheduler.TaskManagerID
+	held       map[slotKey]*heldActor
+	heardAt    int64
+	stop       chan struct{}
+}
+
+type slotKey struct {
+	job  flow.JobID
+	slot scheduler.SlotID
+}
+
+// heldActor is a slot actor, over all its incarnations.
+type heldActor struct {
+	pid         *actor.PID
+	job         *actor.PID
+	place       scheduler.Place
+	incarnation int64
+	cause       string // why the last incarnation ended
+	releasing   bool
+}
+
+// taskManagerID names one incarnation of the TaskManager actor at pid.
+func taskManagerID(pid *actor.PID, incarnation int) scheduler.TaskManagerID {
+	return scheduler.TaskManagerID(fmt.Sprintf("%s.%d", pid.Id, incarnation))
+}
+
+// taskManagerPID is the actor behind a place.
+func taskManagerPID(p scheduler.Place) *actor.PID {
+	id := string(p.TaskManager)
+	return actor.NewPID(p.Address, id[:strings.LastIndexByte(id, '.')])
+}
+
+// taskManagerProps makes a TaskManager with so many slots. Every incarnation of the actor gets the next number.
+func taskManagerProps(env *Env, slots int, jobManager *actor.PID, incarnations *int) *actor.Props {
+	return env.props(func() actor.Actor {
+		*incarnations++
+		n := *incarnations
+		t := &taskManager{env: env, slots: slots, jobManager: jobManager, held: map[slotKey]*heldActor{}, stop: make(chan struct{})}
+		return numbered{t, n}
+	})
+}
+
+// numbered hands an incarnation its number before its first message.
+type numbered struct {
+	*taskManager
+	incarnation int
+}
+
+// Receive implements actor.Actor.
+func (n numbered) Receive(c actor.Context) {
+	if n.id == "" {
+		n.id = taskManagerID(c.Self(), n.incarnation)
+	}
+	n.taskManager.Receive(c)
+}
+
+// Receive implements actor.Actor.
+func (t *taskManager) Receive(c actor.Context) {
+	switch m := c.Message().(type) {
+	case *actor.Started:
+		t.heardAt = t.env.Clock.Nanos()
+		t.heartbeat(c.Self())
+	case *actor.Stopping, *actor.Restarting:
+		close(t.stop)
+	case *actor.Stopped:
+		t.env.System.Root.Send(t.jobManager, taskManagerStopped{t.id})
+	case *actor.Terminated:
+		t.terminated(m.Who)
+	case async:
+		m.done()
+	case registered:
+		t.heardAt = t.env.Clock.Nanos()
+	case unknownTaskManager:
+		if m.ID == t.id {
+			panic(&Failure{Cause: fmt.Errorf("the JobManager has given %s up", t.id)})
+		}
+	case startSlot:
+		t.startSlot(c, m)
+	case releaseSlot:
+		t.releaseSlot(c, m)
+	case restartSlot:
+		if h := t.held[slotKey{m.Job, m.Slot}]; h != nil && m.Place == h.place {
+			c.Send(h.pid, m)
+		}
+	case Inject:
+		panic(&Failure{Cause: errors.New("injected: " + m.Reason)})
+	}
+}
+
+// heartbeat registers with the JobManager, again and again. When the JobManager has been silent for too long the
+// TaskManager fences itself: whatever its slots did could no longer count.
+func (t *taskManager) heartbeat(self *actor.PID) {
+	if silent := time.Duration(t.env.Clock.Nanos() - t.heardAt); silent > leaseTimeout && len(t.held) > 0 {
+		panic(&Failure{Cause: fmt.Errorf("%s has not heard of the JobManager for %v and stops its slots", t.id, silent.Round(time.Second))})
+	}
+	var held []heldSlot
+	for k, h := range t.held {
+		held = append(held, heldSlot{k.job, scheduler.HeldSlot{Slot: k.slot, Place: h.place, Incarnation: h.incarnation}})
+	}
+	slices.SortFunc(held, func(a, b heldSlot) int { return cmp.Or(cmp.Compare(a.Job, b.Job), cmp.Compare(a.Slot, b.Slot)) })
+	t.env.System.Root.Send(t.jobManager, registerTaskManager{
+		TaskManager: scheduler.TaskManager{ID: t.id, Address: self.Address, Slots: t.slots}, PID: self, Held: held,
+	})
+	t.env.later(self, t.stop, heartbeatInterval, func() { t.heartbeat(self) })
+}
+
+func (t *taskManager) startSlot(c actor.Context, m startSlot) {
+	if m.Place.TaskManager != t.id {
+		return // meant for an incarnation that is gone
+	}
+	key := slotKey{m.Job, m.Slot}
+	if h := t.held[key]; h != nil {
+		h.job = m.JobPID
+		c.Send(h.pid, m)
+		return
+	}
+	h := &heldActor{job: m.JobPID, place: m.Place}
+	props := t.env.props(func() actor.Actor {
+		h.incarnation++
+		return &slot{env: t.env, job: m.Job, id: m.Slot, place: h.place, incarnation: h.incarnation, jobPID: h.job, cause: h.cause}
+	})
+	pid, err := c.SpawnNamed(props, slotName(m.Job, m.Slot))
+	if err != nil {
+		panic(&Failure{Cause: fmt.Errorf("spawn of slot %d of %s: %w", m.Slot, m.Job, err)})
+	}
+	h.pid = pid
+	t.held[key] = h
+}
+
+func (t *taskManager) releaseSlot(c actor.Context, m releaseSlot) {
+	h := t.held[slotKey{m.Job, m.Slot}]
+	if h == nil || h.place != m.Place {
+		c.Send(m.JobPID, slotStopped{scheduler.SlotStopped{Slot: m.Slot, Place: m.Place}})
+		return
+	}
+	h.job = m.JobPID
+	if !h.releasing {
+		h.releasing = true
+		c.Stop(h.pid)
+	}
+}
+
+func (t *taskManager) terminated(who *actor.PID) {
+	for key, h := range t.held {
+		if h.pid.Id == who.Id {
+			delete(t.held, key)
+			t.env.System.Root.Send(h.job, slotStopped{scheduler.SlotStopped{Slot: key.slot, Place: h.place}})
+			return
+		}
+	}
+}
+
+// HandleFailure implements actor.SupervisorStrategy for the slots: it reports the failure to the job and restarts the
+// slot actor. What that is to run, and from which checkpoint, its new incarnation hears from the job.
+func (t *taskManager) HandleFailure(_ *actor.ActorSystem, sup actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
+	for key, h := range t.held {
+		if h.pid.Id != child.Id {
+			continue
+		}
+		f, ok := reason.(*slotFailure)
+		if !ok {
+			f = &slotFailure{cause: failureOf(reason), subtask: child.Id}
+		}
+		h.cause = f.cause.Error()
+		if f.attempt > 0 {
+			t.env.System.Root.Send(h.job, slotFailed{Slot: key.slot, Attempt: f.attempt, Cause: f.cause, Subtask: f.subtask})
+		}
+	}
+	sup.RestartChildren(child)
+}
