@@ -2,13 +2,12 @@ package actors
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/weirstream/weir/checkpoint"
-	"github.com/weirstream/weir/flow"
-	"github.com/weirstream/weir/jobgraph"
 	"github.com/weirstream/weir/timeservice"
 )
 
@@ -21,14 +20,18 @@ type Env struct {
 	// Go runs work on another goroutine. Whoever starts it is told how to end it; see each use.
 	Go  func(work func())
 	Log *slog.Logger
-	// Graphs finds the graph of a job: code and arguments are the same on every node.
-	Graphs func(job flow.JobID) (*jobgraph.JobGraph, error)
 	// Store keeps the checkpoints.
 	Store checkpoint.Store
 	// Events is told what happens, for logs, metrics and tests; any goroutine calls it.
 	Events func(Event)
+	// Members are the TaskManagers that the cluster knows of.
+	Members func() []*actor.PID
+	// Jobs keeps what a JobManager must know of its jobs when it is restarted.
+	Jobs *Jobs
 	// Stats is where the subtasks of this process publish what they measure.
 	Stats *Stats
+	// incarnations numbers the incarnations of slots over the whole process.
+	incarnations atomic.Int64
 }
 
 // props are the properties that all actors of Weir have in common: the mailbox, and who runs it.

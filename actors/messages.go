@@ -34,7 +34,9 @@ type heldSlot struct {
 // JobManager → TaskManager.
 type (
 	// registered is the heartbeat's answer.
-	registered struct{ JobManager *actor.PID }
+	registered struct{}
+	// reportSlots asks for a registration at once.
+	reportSlots struct{}
 	// unknownTaskManager says that the JobManager gave the TaskManager up: it must stop its slots and start anew.
 	unknownTaskManager struct{ ID scheduler.TaskManagerID }
 )
@@ -42,11 +44,10 @@ type (
 // Job → TaskManager.
 type (
 	startSlot struct {
-		Job     flow.JobID
-		JobPID  *actor.PID
-		Slot    scheduler.SlotID
-		Place   scheduler.Place
-		Restart bool // tell an existing slot actor of a new JobPID only
+		Job    flow.JobID
+		JobPID *actor.PID
+		Slot   scheduler.SlotID
+		Place  scheduler.Place
 	}
 	releaseSlot struct {
 		Job    flow.JobID
@@ -80,6 +81,7 @@ type (
 	deploy struct {
 		Incarnation int64
 		Run         string
+		Dir         string // of the job in the checkpoint store
 		scheduler.Deployment
 		// SlotPIDs are those of the region's slots, in the order of Peers.
 		SlotPIDs []*actor.PID
@@ -92,6 +94,11 @@ type (
 	triggerCheckpoint struct {
 		Attempt flow.Attempt
 		Barrier flow.Barrier
+	}
+	// closeSlot says that the job's last checkpoint is complete. Repeated until the subtasks are closed.
+	closeSlot struct {
+		Attempt    flow.Attempt
+		Checkpoint flow.CheckpointID
 	}
 	checkpointCompleted struct {
 		Attempt flow.Attempt
@@ -126,6 +133,29 @@ type (
 		Attempt flow.Attempt
 		Request int64
 	}
+)
+
+// Job → JobManager, and back.
+type (
+	requestSlots struct {
+		Job   flow.JobID
+		Wants []scheduler.Want
+	}
+	freeSlots struct {
+		Job    flow.JobID
+		Places []scheduler.Place
+	}
+	// slotEvent is a scheduler event that the JobManager has for a job.
+	slotEvent struct{ Event scheduler.Event }
+	jobEnded  struct{ Job flow.JobID }
+)
+
+// Whoever runs jobs → JobManager.
+type (
+	submitJob struct{ Job flow.JobID }
+	// StopJob asks to end a job with a checkpoint to go on from; CancelJob asks to end it at once.
+	StopJob   struct{ Job flow.JobID }
+	CancelJob struct{ Job flow.JobID }
 )
 
 // What a subtask's mailbox and helper goroutines tell the subtask itself.

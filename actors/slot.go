@@ -32,11 +32,6 @@ type slot struct {
 // slotName is the last part of a slot actor's id.
 func slotName(job flow.JobID, id scheduler.SlotID) string { return fmt.Sprintf("slot/%s.%d", job, id) }
 
-// slotPID is where a slot actor is found.
-func slotPID(p scheduler.Place, job flow.JobID, id scheduler.SlotID) *actor.PID {
-	return actor.NewPID(p.Address, taskManagerName(p.TaskManager)+"/"+slotName(job, id))
-}
-
 // Receive implements actor.Actor.
 func (s *slot) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
@@ -59,6 +54,10 @@ func (s *slot) Receive(c actor.Context) {
 	case triggerCheckpoint:
 		if s.is(m.Attempt) && s.running {
 			s.toSources(c, m)
+		}
+	case closeSlot:
+		if s.is(m.Attempt) {
+			s.forward(c, m)
 		}
 	case checkpointCompleted:
 		if s.is(m.Attempt) {
@@ -103,7 +102,7 @@ func (s *slot) deploy(c actor.Context, d deploy) {
 	}
 	s.deployed = &d
 	s.subtasks, s.ready = map[flow.SubtaskID]*actor.PID{}, map[flow.SubtaskID]bool{}
-	graph, err := s.env.Graphs(s.job)
+	graph, err := s.env.Jobs.Graph(s.job)
 	if err != nil {
 		panic(&Failure{Cause: err})
 	}
@@ -142,7 +141,7 @@ func (s *slot) forward(c actor.Context, m any) {
 }
 
 func (s *slot) toSources(c actor.Context, m any) {
-	graph, err := s.env.Graphs(s.job)
+	graph, err := s.env.Jobs.Graph(s.job)
 	if err != nil {
 		panic(&Failure{Cause: err})
 	}

@@ -116,6 +116,8 @@ func (s *subtask) Receive(c actor.Context) {
 // control handles what comes from the slot and the job.
 func (s *subtask) control(msg any) (handled bool) {
 	switch m := msg.(type) {
+	case closeSlot:
+		s.runner.CheckpointCompleted(m.Checkpoint)
 	case start:
 		s.started = true
 		if s.deploy.Last {
@@ -418,7 +420,7 @@ func readerAck(uid string, p *operators.Positions) checkpoint.ReaderAck {
 }
 
 func splitState(s connectors.Split) checkpoint.SplitState {
-	return checkpoint.SplitState{ID: checkpoint.SplitID(s.ID), State: s.State, Watermark: int64(s.Watermark)}
+	return checkpoint.SplitState{ID: checkpoint.SplitID(s.ID), State: s.State, Watermark: s.Watermark}
 }
 
 // Decline implements operators.Shell.
@@ -449,7 +451,7 @@ func (s *subtask) tell(stale func() bool, report any) {
 // upload writes a snapshot to the store. It runs on a helper goroutine.
 func (s *subtask) upload(id flow.CheckpointID, info checkpoint.AckInfo, snap *state.Snapshot) (checkpoint.AckInfo, error) {
 	info.File = checkpoint.StateFile(s.id, s.deploy.Attempt)
-	w, err := s.env.Store.Create(checkpoint.FileName(s.jobID, id, info.File))
+	w, err := s.env.Store.Create(checkpoint.FileName(s.deploy.Dir, id, info.File))
 	if err != nil {
 		return info, err
 	}
@@ -457,5 +459,5 @@ func (s *subtask) upload(id flow.CheckpointID, info checkpoint.AckInfo, snap *st
 	if info.Size, info.Sum, err = snap.WriteFile(w); err != nil {
 		return info, err
 	}
-	return info, w.Close()
+	return info, w.Commit()
 }

@@ -97,6 +97,8 @@ func (t *taskManager) Receive(c actor.Context) {
 		t.terminated(m.Who)
 	case async:
 		m.done()
+	case reportSlots:
+		t.register(c.Self())
 	case registered:
 		t.heardAt = t.env.Clock.Nanos()
 	case unknownTaskManager:
@@ -122,6 +124,11 @@ func (t *taskManager) heartbeat(self *actor.PID) {
 	if silent := time.Duration(t.env.Clock.Nanos() - t.heardAt); silent > leaseTimeout && len(t.held) > 0 {
 		panic(&Failure{Cause: fmt.Errorf("%s has not heard of the JobManager for %v and stops its slots", t.id, silent.Round(time.Second))})
 	}
+	t.register(self)
+	t.env.later(self, t.stop, heartbeatInterval, func() { t.heartbeat(self) })
+}
+
+func (t *taskManager) register(self *actor.PID) {
 	var held []heldSlot
 	for k, h := range t.held {
 		held = append(held, heldSlot{k.job, scheduler.HeldSlot{Slot: k.slot, Place: h.place, Incarnation: h.incarnation}})
@@ -130,7 +137,6 @@ func (t *taskManager) heartbeat(self *actor.PID) {
 	t.env.System.Root.Send(t.jobManager, registerTaskManager{
 		TaskManager: scheduler.TaskManager{ID: t.id, Address: self.Address, Slots: t.slots}, PID: self, Held: held,
 	})
-	t.env.later(self, t.stop, heartbeatInterval, func() { t.heartbeat(self) })
 }
 
 func (t *taskManager) startSlot(c actor.Context, m startSlot) {
@@ -145,7 +151,7 @@ func (t *taskManager) startSlot(c actor.Context, m startSlot) {
 	}
 	h := &heldActor{job: m.JobPID, place: m.Place}
 	props := t.env.props(func() actor.Actor {
-		h.incarnation++
+		h.incarnation = t.env.incarnations.Add(1)
 		return &slot{env: t.env, job: m.Job, id: m.Slot, place: h.place, incarnation: h.incarnation, jobPID: h.job, cause: h.cause}
 	})
 	pid, err := c.SpawnNamed(props, slotName(m.Job, m.Slot))

@@ -78,6 +78,11 @@ type Collector[O any] struct {
 	scratch O
 }
 
+// NewCollector returns a collector in front of next, which is told no times.
+func NewCollector[O any](next func(v *O)) *Collector[O] {
+	return &Collector[O]{next: func(v *O, _ flow.Time) { next(v) }}
+}
+
 // Emit passes v on with the time of the record it was made of.
 func (c *Collector[O]) Emit(v O) {
 	c.scratch = v

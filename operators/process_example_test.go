@@ -7,6 +7,7 @@ import (
 	"github.com/weirstream/weir/flow"
 	"github.com/weirstream/weir/operators"
 	. "github.com/weirstream/weir/operators/operatortest"
+	"github.com/weirstream/weir/state"
 )
 
 // print shows what leaves the first output of an operator.
@@ -29,19 +30,25 @@ func ExampleNewKeyedProcess() {
 	}
 	const minute = flow.Time(60_000)
 	watch := func() operators.Operator {
-		deadlines := map[string]flow.Time{} // for a job that is to be restored this belongs in state
+		var deadline state.Value[flow.Time] // of each order
 		return operators.NewKeyedProcess(operators.KeyedProcessSpec[string, event, string]{
 			Key: func(e *event) string { return e.Order }, KeyType: stringKey,
+			Open: func(o *operators.OpenContext) error {
+				deadline = state.NewValue[flow.Time](o, "deadline")
+				return nil
+			},
 			Process: func(c *operators.KeyedContext[string, string], e *event) {
 				if e.Paid {
-					c.DeleteEventTimer(deadlines[c.Key()])
+					c.DeleteEventTimer(deadline.Get(c))
+					deadline.Clear(c)
 					return
 				}
-				deadlines[c.Key()] = c.Timestamp() + minute
-				c.RegisterEventTimer(deadlines[c.Key()])
+				deadline.Set(c, c.Timestamp()+minute)
+				c.RegisterEventTimer(deadline.Get(c))
 			},
 			OnTimer: func(c *operators.TimerContext[string, string], t flow.Time) {
 				c.Emit(c.Key() + " was not paid")
+				deadline.Clear(c)
 			},
 		})
 	}

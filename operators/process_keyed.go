@@ -49,11 +49,15 @@ func (c *TimerContext[K, O]) Domain() TimeDomain { return c.domain }
 type keyed[K comparable] struct {
 	key    K
 	hash   uint64
+	scope  state.Scope
 	timers *keyTimers[K]
 }
 
 // Key is the key of the record or timer in hand.
 func (c *keyed[K]) Key() K { return c.key }
+
+// StateScope implements state.Scoped: state is read and written for the key of the record or timer in hand.
+func (c *keyed[K]) StateScope() *state.Scope { return &c.scope }
 
 // RegisterEventTimer has OnTimer called for this key once the watermark has come to t; once, however often it is
 // registered. If the watermark has passed t already, that is when it moves on the next time.
@@ -87,7 +91,12 @@ type keyedCore[K comparable, O any] struct {
 	c       KeyedContext[K, O]
 	tc      TimerContext[K, O]
 	timers  keyTimers[K]
+	backend *state.KeyedBackend[K]
 }
+
+// sweepBudget is how many entries of states with a time to live are looked at with each watermark: some µs, and enough to
+// come round ten million keys within minutes.
+const sweepBudget = 128
 
 var errNoKey = errors.New("process: no key: set Key and KeyType")
 
@@ -105,6 +114,8 @@ func (k *keyedCore[K, O]) openKeyed(ctx *Context, open func(*OpenContext) error,
 	if err := k.timers.open(ctx, k.keyType, k.call()); err != nil {
 		return err
 	}
+	k.backend = state.NewBackend(k.keyType, ctx.Groups, ctx.MaxParallelism, ctx.Clock)
+	k.keyed = &k.backend.Backend
 	return k.open(ctx, open, close)
 }
 
@@ -113,6 +124,7 @@ func (k *keyedCore[K, O]) at(key K, t flow.Time) *KeyedContext[K, O] {
 	c := &k.c
 	c.key, c.time = key, t
 	c.hash = k.keyType.Hash(&c.key)
+	k.backend.At(&c.scope, c.hash, &c.key)
 	return c
 }
 
@@ -125,6 +137,7 @@ func (k *keyedCore[K, O]) call() func(d TimeDomain, tm keyTimer[K]) {
 	return func(d TimeDomain, tm keyTimer[K]) {
 		tc.domain = d
 		c.key, c.hash, c.time = tm.Key, tm.Hash, tm.Time
+		k.backend.At(&c.scope, c.hash, &c.key)
 		if d == ProcessingTime {
 			c.time = flow.MinTime
 		}
@@ -135,6 +148,7 @@ func (k *keyedCore[K, O]) call() func(d TimeDomain, tm keyTimer[K]) {
 // Watermark implements Operator.
 func (k *keyedCore[K, O]) Watermark(w flow.Watermark) (done bool) {
 	k.c.watermark = w.Time
+	k.backend.Sweep(sweepBudget)
 	return k.timers.fire(EventTime, w.Time)
 }
 

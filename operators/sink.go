@@ -58,7 +58,7 @@ func (s *Sink[T]) Open(ctx *Context) error {
 	s.ctx, s.retryAt = ctx, flow.MaxTime
 	wc := connectors.WriterContext{
 		Job: ctx.Job, UID: ctx.UID, Name: ctx.Name, Subtask: ctx.Subtask, Parallelism: ctx.Parallelism,
-		Attempt: ctx.Attempt, Run: ctx.Run, Clock: ctx.Clock, Log: ctx.Log,
+		Attempt: ctx.Attempt, Run: ctx.Run, Fresh: ctx.Restore == nil, Clock: ctx.Clock, Log: ctx.Log,
 	}
 	states, err := s.restored(sinkWriters)
 	if err != nil {

@@ -94,6 +94,7 @@ type TaskRunner struct {
 	finishStep int
 	trigger    flow.Barrier // for sources: barrier to be sent next
 	triggered  bool
+	sent       flow.CheckpointID // newest checkpoint triggered here
 
 	last      flow.Barrier      // newest Stop or Final barrier passed
 	completed flow.CheckpointID // newest checkpoint known to be complete
@@ -345,7 +346,11 @@ func (t *TaskRunner) Trigger(b flow.Barrier) {
 	if t.source == nil {
 		panic(fmt.Sprintf("task: %v triggered at a subtask that has inputs", b))
 	}
-	if t.triggered && t.trigger.Checkpoint < b.Checkpoint {
+	if b.Checkpoint <= t.sent {
+		return // repeated
+	}
+	t.sent = b.Checkpoint
+	if t.triggered {
 		t.shell.Decline(t.trigger, fmt.Sprintf("%v overtook it", b))
 	}
 	t.trigger, t.triggered = b, true

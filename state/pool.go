@@ -79,10 +79,10 @@ func (p *pool[E]) take() (uint32, *E) {
 		p.extend(r)
 		p.end++
 	}
-	p.live.set(r)
-	p.n++
 	e := p.write(r)
 	*e = *new(E)
+	p.live.set(r)
+	p.n++
 	return r, e
 }
 

@@ -17,6 +17,8 @@ type shards[K comparable, S, V any] struct {
 	keys   *keyForm[K]
 	value  flow.Codec[V]
 	batch  batchMemory
+
+	scratch K // a key of the arena, for a moment
 }
 
 // store is shards whose form of keys is forgotten: what Table, KeyedTable and the handles are made of.
@@ -183,8 +185,7 @@ func (s *shards[K, S, V]) add(shard int, hash uint64, k *K) (uint32, *V) {
 
 func (s *shards[K, S, V]) remove(shard int, r uint32) {
 	t := &s.tables[shard]
-	var scratch K
-	t.remove(s.keys.hash(t.key(r, &scratch)), r)
+	t.remove(s.keys.hash(t.key(r, &s.scratch)), r)
 }
 
 func (s *shards[K, S, V]) at(shard int, r uint32) *V { return &s.tables[shard].rows.at(r).val }

@@ -14,11 +14,12 @@ type Job struct {
 	graph jobgraph.Graph
 	kinds map[string]int
 	errs  []error
+	sides map[*jobgraph.Node][]operators.SideOutput // outputs 1, 2, … of the steps that have any
 }
 
 // NewJob starts a job. The name tells its checkpoints from those of other jobs.
 func NewJob(name string) *Job {
-	j := &Job{graph: jobgraph.Graph{Name: name}, kinds: map[string]int{}}
+	j := &Job{graph: jobgraph.Graph{Name: name}, kinds: map[string]int{}, sides: map[*jobgraph.Node][]operators.SideOutput{}}
 	if name == "" || strings.ContainsAny(name, "/\\ \t\n") {
 		j.fail("NewJob", fmt.Errorf("the name %q must not be empty and must have no blanks and slashes: it becomes a directory", name))
 	}

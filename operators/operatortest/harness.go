@@ -83,6 +83,7 @@ func Open(t testing.TB, s Setup) *Harness {
 
 // OpenError is for operators that are to fail when they are opened: it returns the error, or nil when they do not.
 func OpenError(t testing.TB, s Setup) error {
+	t.Helper()
 	_, err := open(t, s)
 	return err
 }
