@@ -154,7 +154,7 @@ type amount struct {
 
 // BenchmarkKeyedSum is the sum by key over a batch of records of random known keys.
 func BenchmarkKeyedSum(b *testing.B) {
-	for _, keys := range []int{1000, 1_000_000, 10_000_000} {
+	for _, keys := range []int{1000, 1_000_000} {
 		b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) {
 			in := opened(b, operators.NewReduce(operators.ReduceSpec[uint64, amount]{
 				Key: func(v *amount) uint64 { return v.Key }, KeyType: mustKey[uint64](), Codec: codec.MustFor[amount](),

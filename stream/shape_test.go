@@ -85,6 +85,39 @@ func shape(t *testing.T, g *jobgraph.Graph) string {
 }
 
 const wantShape = `
+0 source sales uid source-1
+1 source users uid source-2
+2 process check uid check
+3 sink refunds uid sink-1
+4 process known uid process-2
+  by w1:string
+5 window hourly uid window-1
+  tumbling(1h0m0s) trigger <nil> lateness 60000 w1:string → reduced(w1:struct{User string;Amount int64})
+6 filter filter uid filter-1
+7 sink out uid sink-2
+8 sink late uid sink-3
+9 window top uid window-2
+  sliding(2h0m0s, 1h0m0s) processing time trigger <nil> lateness 0 w1:uint8 → reduced(w1:struct{User string;Amount int64})
+10 sink screen uid sink-4
+0.0 → 2.0 AUTO
+2.1 → 3.0 AUTO
+2.0 → 4.0 HASH
+1.0 → 4.1 HASH
+4.0 → 5.0 HASH
+5.0 → 6.0 AUTO
+6.0 → 7.0 AUTO
+5.1 → 8.0 AUTO
+5.0 → 9.0 HASH
+9.0 → 10.0 AUTO
+vertex 0 × 2: sales → check → refunds
+vertex 1 × 1: users
+vertex 2 × 2: known
+vertex 3 × 2: hourly → filter → out → late
+vertex 4 × 1: top → screen
+0 → 2.0 HASH
+1 → 2.1 HASH
+2 → 3.0 HASH
+3 → 4.0 HASH
 `
 
 // TestFingerprint: the same code gives the same one, whatever addresses functions have; state, parameters and edges are in
