@@ -141,7 +141,7 @@ func (j *job) report(s checkpoint.Stats) {
 		if s.Completed {
 			r.status.Completed++
 			r.status.Last = s
-		} else {
+		} else if s.Failures > 0 {
 			r.status.Failed++
 		}
 	})

@@ -77,6 +77,12 @@ func (s *slot) Receive(c actor.Context) {
 		}
 	case startSlot:
 		s.jobPID = m.JobPID
+	case *actor.Terminated:
+		select {
+		case <-s.stop: // at the slot's own wish
+		default:
+			panic(&Failure{Cause: fmt.Errorf("subtask %s has ended", m.Who.Id)})
+		}
 	case Inject:
 		panic(&Failure{Cause: fmt.Errorf("injected: %s", m.Reason)})
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirstream/weir/actors"
 	"github.com/weirstream/weir/checkpoint"
+	"github.com/weirstream/weir/flow"
 	"github.com/weirstream/weir/scheduler"
 )
 
@@ -44,6 +45,8 @@ const (
 	retainedCheckpoints = 2
 	// tolerableFailures lets a checkpoint or two fail for a reason that passes.
 	tolerableFailures = 10
+	// Restarts in one process cost little: a short pause, in milliseconds, that grows while failures follow each other.
+	firstBackoff, maxBackoff, resetBackoff flow.Time = 50, 5_000, 10_000
 )
 
 func (c *Config) check() error {
@@ -76,5 +79,7 @@ func (c *Config) restart() scheduler.RestartConfig {
 	if c.Restart != nil {
 		return *c.Restart
 	}
-	return scheduler.DefaultRestartConfig()
+	r := scheduler.DefaultRestartConfig()
+	r.InitialBackoff, r.MaxBackoff, r.ResetThreshold = firstBackoff, maxBackoff, resetBackoff
+	return r
 }

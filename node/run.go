@@ -36,6 +36,7 @@ type runFlags struct {
 const (
 	viewEvery = 500 * time.Millisecond // on a terminal
 	lineEvery = 3 * time.Second        // elsewhere
+	newsEvery = 50 * time.Millisecond  // failures, recoveries and the like
 )
 
 func runCommand(jobs []Job) *cobra.Command {
@@ -130,8 +131,9 @@ func (f *runFlags) follow(x *local.Execution, v *view) error {
 	if v.terminal {
 		every = viewEvery
 	}
-	tick := time.NewTicker(every)
+	tick, news := time.NewTicker(every), time.NewTicker(newsEvery)
 	defer tick.Stop()
+	defer news.Stop()
 	var fail <-chan time.Time
 	if f.failAfter > 0 {
 		fail = time.After(f.failAfter)
@@ -143,6 +145,8 @@ func (f *runFlags) follow(x *local.Execution, v *view) error {
 			return nil
 		case <-tick.C:
 			v.show(x)
+		case <-news.C:
+			v.flush()
 		case <-fail:
 			v.note(panicSubtask(x))
 		case <-signals:

@@ -9,7 +9,7 @@ import (
 // Limits of a block of rows. A block is what is copied when it is written to for the first time after a Freeze: that
 // copy is the longest pause a snapshot causes, so blocks are small.
 const (
-	blockBytes   = 8 << 10 // aim; wide rows make larger blocks
+	blockBytes   = 4 << 10 // aim; wide rows make larger blocks
 	minBlockRows = 16
 	maxBlockRows = 512
 	firstRows    = 8 // rows of the first block of a small table; it doubles until it is full size
@@ -64,9 +64,11 @@ func (b *blocks[E]) sizeOf(i uint32) uint32 { return min(b.rows, b.mask+1) }
 
 // copyBlock replaces block i by a copy with room for size rows.
 func (b *blocks[E]) copyBlock(i, size uint32) {
-	fresh := make([]E, size)
 	old := unsafe.Slice(b.base[i], b.sizeOf(i))
-	copy(fresh, old)
+	fresh := append([]E(nil), old...) // clears nothing before it copies
+	if size > b.sizeOf(i) {
+		fresh = append(make([]E, 0, size), old...)[:size]
+	}
 	if b.clone != nil && b.epoch[i] != b.now && b.cow() {
 		for j := range old {
 			b.clone(i<<b.shift+uint32(j), &fresh[j])

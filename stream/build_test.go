@@ -59,7 +59,7 @@ func TestMistakes(t *testing.T) {
 		}, "here: KeyBy: stream_test.byPointer cannot be a key"},
 		{"key of any", func(s Stream[sale]) { discard(KeyBy(s, func(v *sale) any { return v.User }).Reduce(sumOf)) }, "reduce: KeyBy: interface {} cannot be a key"},
 		{"time as key", func(s Stream[sale]) {
-			discard(WindowBy(KeyBy(s, func(v *sale) time.Time { return time.Time{} }), TumblingWindow(time.Second)).Reduce(sumOf))
+			discard(Window(KeyBy(s, func(v *sale) time.Time { return time.Time{} }), TumblingWindow(time.Second)).Reduce(sumOf))
 		}, "window: KeyBy: time.Time cannot be a key"},
 		{"nil reduce", func(s Stream[sale]) { discard(KeyBy(s, userOf).Reduce(nil, Name("here"))) }, "here: the function is nil"},
 		{"nil add", func(s Stream[sale]) { discard(Fold(KeyBy(s, userOf), Aggregate[sale, int]{}, emit, Name("here"))) }, "here: Aggregate.Add is nil"},

@@ -9,9 +9,6 @@ import (
 	"github.com/weirstream/weir/operators"
 )
 
-// Window is a span of time, from Start to before End.
-type Window = operators.Window
-
 // WindowResult is what is known of a window that fires: Key, Window, Watermark, and which of its firings this is (Pane).
 type WindowResult[K comparable] = operators.Firing[K]
 
@@ -28,18 +25,18 @@ type Windowed[K comparable, T any] struct {
 // Whole is the key of WindowAll: there is only one.
 type Whole uint8
 
-// WindowBy cuts each key's records into windows.
-func WindowBy[K comparable, T any](k Keyed[K, T], a WindowAssigner) Windowed[K, T] {
+// Window cuts each key's records into windows.
+func Window[K comparable, T any](k Keyed[K, T], a WindowAssigner) Windowed[K, T] {
 	return Windowed[K, T]{keyed: k, assigner: a}
 }
 
-// Window is WindowBy as a method.
-func (k Keyed[K, T]) Window(a WindowAssigner) Windowed[K, T] { return WindowBy(k, a) }
+// Window is the function Window as a method.
+func (k Keyed[K, T]) Window(a WindowAssigner) Windowed[K, T] { return Window(k, a) }
 
 // WindowAll cuts all records of a stream into windows, whatever their key. One subtask does that, however many there are
 // of the other steps.
 func WindowAll[T any](s Stream[T], a WindowAssigner) Windowed[Whole, T] {
-	w := WindowBy(KeyBy(s, func(*T) Whole { return 0 }), a)
+	w := Window(KeyBy(s, func(*T) Whole { return 0 }), a)
 	w.all = true
 	return w
 }
