@@ -47,7 +47,7 @@ func (e *Env) later(self *actor.PID, stop <-chan struct{}, d time.Duration, f fu
 		select {
 		case <-stop:
 		default:
-			e.System.Root.Send(self, async{f})
+			e.System.Root.Send(self, async{unless(stop, f)})
 		}
 	})
 }
@@ -60,9 +60,20 @@ func (e *Env) async(self *actor.PID, stop <-chan struct{}, work, done func()) {
 		select {
 		case <-stop:
 		default:
-			e.System.Root.Send(self, async{done})
+			e.System.Root.Send(self, async{unless(stop, done)})
 		}
 	})
+}
+
+// unless is f, but nothing once stop is closed: a message that was sent before a restart reaches the next incarnation.
+func unless(stop <-chan struct{}, f func()) func() {
+	return func() {
+		select {
+		case <-stop:
+		default:
+			f()
+		}
+	}
 }
 
 // Throughput is how many messages an actor handles before others have their turn.

@@ -22,7 +22,7 @@ func (j *job) do(fx scheduler.Effect) {
 	case scheduler.StartSlot:
 		send(taskManagerPID(e.Place), startSlot{Job: j.id, JobPID: j.self, Slot: e.Slot, Place: e.Place})
 	case scheduler.RestartSlot:
-		send(taskManagerPID(e.Place), restartSlot{Job: j.id, Slot: e.Slot, Place: e.Place, Incarnation: e.Incarnation})
+		send(taskManagerPID(e.Place), restartSlot{Job: j.id, JobPID: j.self, Slot: e.Slot, Place: e.Place, Incarnation: e.Incarnation})
 	case scheduler.ReleaseSlot:
 		send(taskManagerPID(e.Place), releaseSlot{Job: j.id, JobPID: j.self, Slot: e.Slot, Place: e.Place})
 	case scheduler.Deploy:

@@ -57,6 +57,7 @@ type (
 	}
 	restartSlot struct {
 		Job         flow.JobID
+		JobPID      *actor.PID
 		Slot        scheduler.SlotID
 		Place       scheduler.Place
 		Incarnation int64

@@ -72,6 +72,7 @@ func (s *slot) Receive(c actor.Context) {
 			c.Send(s.subtasks[m.Subtask], m)
 		}
 	case restartSlot:
+		s.jobPID = m.JobPID
 		if m.Incarnation >= s.incarnation {
 			panic(&Failure{Cause: errRestart})
 		}

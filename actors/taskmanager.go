@@ -94,7 +94,12 @@ func (t *taskManager) Receive(c actor.Context) {
 	case *actor.Stopped:
 		t.env.System.Root.Send(t.jobManager, taskManagerStopped{t.id})
 	case *actor.Terminated:
-		t.terminated(m.Who)
+		select {
+		case <-t.stop: // all are being stopped
+			return
+		default:
+		}
+		t.terminated(c, m.Who)
 	case async:
 		m.done()
 	case reportSlots:
@@ -111,6 +116,7 @@ func (t *taskManager) Receive(c actor.Context) {
 		t.releaseSlot(c, m)
 	case restartSlot:
 		if h := t.held[slotKey{m.Job, m.Slot}]; h != nil && m.Place == h.place {
+			h.job = m.JobPID // a recovered job is another actor
 			c.Send(h.pid, m)
 		}
 	case Inject:
@@ -150,16 +156,20 @@ func (t *taskManager) startSlot(c actor.Context, m startSlot) {
 		return
 	}
 	h := &heldActor{job: m.JobPID, place: m.Place}
+	t.spawnSlot(c, key, h)
+	t.held[key] = h
+}
+
+func (t *taskManager) spawnSlot(c actor.Context, key slotKey, h *heldActor) {
 	props := t.env.props(func() actor.Actor {
 		h.incarnation = t.env.incarnations.Add(1)
-		return &slot{env: t.env, job: m.Job, id: m.Slot, place: h.place, incarnation: h.incarnation, jobPID: h.job, cause: h.cause}
+		return &slot{env: t.env, job: key.job, id: key.slot, place: h.place, incarnation: h.incarnation, jobPID: h.job, cause: h.cause}
 	})
-	pid, err := c.SpawnNamed(props, slotName(m.Job, m.Slot))
+	pid, err := c.SpawnNamed(props, slotName(key.job, key.slot))
 	if err != nil {
-		panic(&Failure{Cause: fmt.Errorf("spawn of slot %d of %s: %w", m.Slot, m.Job, err)})
+		panic(&Failure{Cause: fmt.Errorf("spawn of slot %d of %s: %w", key.slot, key.job, err)})
 	}
 	h.pid = pid
-	t.held[key] = h
 }
 
 func (t *taskManager) releaseSlot(c actor.Context, m releaseSlot) {
@@ -175,13 +185,20 @@ func (t *taskManager) releaseSlot(c actor.Context, m releaseSlot) {
 	}
 }
 
-func (t *taskManager) terminated(who *actor.PID) {
+// terminated follows the end of a slot actor: one that was released is gone, any other is made anew and pulls.
+func (t *taskManager) terminated(c actor.Context, who *actor.PID) {
 	for key, h := range t.held {
-		if h.pid.Id == who.Id {
-			delete(t.held, key)
-			t.env.System.Root.Send(h.job, slotStopped{scheduler.SlotStopped{Slot: key.slot, Place: h.place}})
+		if h.pid.Id != who.Id {
+			continue
+		}
+		if !h.releasing {
+			h.cause = "the slot's actor has ended"
+			t.spawnSlot(c, key, h)
 			return
 		}
+		delete(t.held, key)
+		t.env.System.Root.Send(h.job, slotStopped{scheduler.SlotStopped{Slot: key.slot, Place: h.place}})
+		return
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 func run(job *stream.Job, parallelism int, checkpoints time.Duration) error {
 	cfg := local.Config{Parallelism: parallelism, CheckpointInterval: checkpoints}
 	never := scheduler.DefaultRestartConfig()
-	never.Strategy = scheduler.NoRestart
+	never.Type = scheduler.NoRestart
 	cfg.Restart = &never
 	r, err := local.Run(context.Background(), job, cfg)
 	if err != nil {

@@ -26,7 +26,7 @@ type Result struct{ Key, End, Count, Sum int64 }
 
 // fold makes a number of a result, so that the sum over all results tells two sets of them apart.
 func (r *Result) fold() uint64 {
-	return mix(uint64(r.Key)+mix(uint64(r.End)+mix(uint64(r.Count)+mix(uint64(r.Sum)))))
+	return mix(uint64(r.Key) + mix(uint64(r.End)+mix(uint64(r.Count)+mix(uint64(r.Sum)))))
 }
 
 // mix is the finalizer of splitmix64: a bijection that looks random.

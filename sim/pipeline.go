@@ -96,8 +96,10 @@ func (p *pipeline) build() *stream.Job {
 	return j
 }
 
-func countLine(key int, n *int) string                   { return fmt.Sprintf("%d: %d", key, *n) }
-func sumLine(key int, start flow.Time, sum int64) string { return fmt.Sprintf("%d@%d: %d", key, int64(start), sum) }
+func countLine(key int, n *int) string { return fmt.Sprintf("%d: %d", key, *n) }
+func sumLine(key int, start flow.Time, sum int64) string {
+	return fmt.Sprintf("%d@%d: %d", key, int64(start), sum)
+}
 
 // check compares what was committed with what a plain loop computes.
 func (p *pipeline) check() error {

@@ -9,7 +9,7 @@ import (
 // Limits of a block of rows. A block is what is copied when it is written to for the first time after a Freeze: that
 // copy is the longest pause a snapshot causes, so blocks are small.
 const (
-	blockBytes   = 4 << 10 // aim; wide rows make larger blocks
+	blockBytes   = 8 << 10 // aim; wide rows make larger blocks
 	minBlockRows = 16
 	maxBlockRows = 512
 	firstRows    = 8 // rows of the first block of a small table; it doubles until it is full size
