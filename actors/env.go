@@ -65,6 +65,15 @@ func (e *Env) async(self *actor.PID, stop <-chan struct{}, work, done func()) {
 	})
 }
 
+// shut closes stop, once: an actor may be told to restart again while it waits for its children to stop.
+func shut(stop chan struct{}) {
+	select {
+	case <-stop:
+	default:
+		close(stop)
+	}
+}
+
 // unless is f, but nothing once stop is closed: a message that was sent before a restart reaches the next incarnation.
 func unless(stop <-chan struct{}, f func()) func() {
 	return func() {

@@ -73,7 +73,7 @@ func (j *job) Receive(c actor.Context) {
 			j.giveUp(err)
 		}
 	case *actor.Stopping, *actor.Restarting:
-		close(j.stop)
+		shut(j.stop)
 		j.closeSources()
 	case async:
 		m.done()

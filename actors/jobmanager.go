@@ -57,7 +57,7 @@ func (m *jobManager) Receive(c actor.Context) {
 		m.recover(c, m.env.Jobs.unfinished())
 		m.watchMembers(c.Self())
 	case *actor.Stopping, *actor.Restarting:
-		close(m.stop)
+		shut(m.stop)
 	case *actor.Terminated:
 		m.terminated(c, msg.Who)
 	case async:

@@ -39,7 +39,8 @@ func (s *slot) Receive(c actor.Context) {
 		s.stop = make(chan struct{})
 		s.pull(c.Self())
 	case *actor.Stopping, *actor.Restarting:
-		close(s.stop)
+		shut(s.stop)
+		s.failed = true // what its subtasks have to say does not count any more
 	case async:
 		m.done()
 	case deploy:

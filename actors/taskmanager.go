@@ -90,7 +90,7 @@ func (t *taskManager) Receive(c actor.Context) {
 		t.heardAt = t.env.Clock.Nanos()
 		t.heartbeat(c.Self())
 	case *actor.Stopping, *actor.Restarting:
-		close(t.stop)
+		shut(t.stop)
 	case *actor.Stopped:
 		t.env.System.Root.Send(t.jobManager, taskManagerStopped{t.id})
 	case *actor.Terminated:
@@ -216,6 +216,10 @@ func (t *taskManager) HandleFailure(_ *actor.ActorSystem, sup actor.Supervisor, 
 		h.cause = f.cause.Error()
 		if f.attempt > 0 {
 			t.env.System.Root.Send(h.job, slotFailed{Slot: key.slot, Attempt: f.attempt, Cause: f.cause, Subtask: f.subtask})
+		}
+		if h.releasing { // a restart would bring it back to life
+			sup.StopChildren(child)
+			return
 		}
 	}
 	sup.RestartChildren(child)

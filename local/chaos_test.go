@@ -14,8 +14,9 @@ import (
 )
 
 var (
-	chaosKills = flag.Int("chaos.kills", 10, "how many actors TestChaos kills")
-	chaosSeed  = flag.Uint64("chaos.seed", 1, "which actors, and when")
+	hangTimeout = 15 * time.Second
+	chaosKills  = flag.Int("chaos.kills", 10, "how many actors TestChaos kills")
+	chaosSeed   = flag.Uint64("chaos.seed", 1, "which actors, and when")
 )
 
 // TestChaos runs a job on all cores while actors of all kinds are made to fail or are stopped, at random moments, and
@@ -90,7 +91,7 @@ func waitEnd(t *testing.T, x *local.Execution) (*local.Result, error) {
 	t.Helper()
 	select {
 	case <-x.Done():
-	case <-time.After(2 * time.Minute):
+	case <-time.After(hangTimeout):
 		t.Fatalf("the job hangs: %+v, actors %v", x.Status(), x.Actors())
 	}
 	return x.Wait()

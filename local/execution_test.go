@@ -15,7 +15,10 @@ import (
 	"github.com/weirstream/weir/scheduler"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Proto.Actor's throttle of dead letters ends with the process only.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/asynkron/protoactor-go/actor.NewDeadLetter.NewThrottle.func4.1"))
+}
 
 func TestGoldenRunThrough(t *testing.T) {
 	const count = 100_000
