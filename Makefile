@@ -4,12 +4,12 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BUILD    = CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)"
 
-ARGS     ?= start
+ARGS     ?= auction --local --parallelism 2 --fail-after 10s --verify
 SEED     ?=
 SEEDS    ?= 200
 KILLS    ?= 200
 PKG      ?= ./...
-BENCH    ?= .
+BENCHARGS ?=
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
@@ -21,8 +21,9 @@ help: ## list the targets
 build: ## build bin/node
 	$(BUILD) -o bin/node ./cmd/node
 
-run: build ## build and run bin/node $(ARGS): a whole cluster in one process
-	bin/node $(ARGS)
+run: build ## the auction job for 20 s: a subtask panics halfway, and the output is compared with a plain loop's
+	rm -rf out/auction
+	bin/node run $(ARGS)
 
 test: ## unit tests of $(PKG), the short ones
 	go test -short $(PKG)
@@ -54,8 +55,8 @@ endif
 chaos: ## run a job in real actors while KILLS=200 of its parts are killed
 	go test ./local -run '^TestChaos' -count=1 -timeout=20m -chaos.kills=$(KILLS)
 
-bench: ## benchmarks: BENCH=regexp PKG=./operators
-	go test $(PKG) -run '^$$' -bench '$(BENCH)' -benchmem
+bench: ## a table of ratios against plain loops, all from one run: BENCHARGS=-quick for a short one
+	go run ./bench/cmd $(BENCHARGS)
 
 golden: ## golden jobs and scripts: REWRITE=1 takes the output as expected
 ifdef REWRITE

@@ -49,6 +49,7 @@ type subtask struct {
 	files    []checkpoint.File
 
 	started   bool // the region runs
+	closed    bool // nothing is delivered any more: Next must not ask for turns
 	pollAt    flow.Time
 	alarmAt   flow.Time
 	dirty     bool // something was done since the last flush
@@ -161,7 +162,7 @@ func (s *subtask) Open() bool { return s.runner == nil || s.outbox.Drain() }
 
 // Next implements Hooks.
 func (s *subtask) Next(pendingOnly bool) any {
-	if s.runner == nil {
+	if s.runner == nil || s.closed {
 		return nil
 	}
 	if s.runner.Pending() {
@@ -273,6 +274,7 @@ func (s *subtask) closeFiles() {
 // close ends the incarnation. A panic here would leave a zombie behind, so there is none.
 func (s *subtask) close() {
 	s.interrupt()
+	s.closed = true
 	s.closeFiles()
 	if s.runner == nil {
 		return

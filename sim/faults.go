@@ -14,7 +14,7 @@ import (
 // Limits of what goes wrong.
 const (
 	maxFaults   = 12   // actors that fail or are stopped
-	maxFaultGap = 6000 // steps from one to the next
+	maxFaultGap = 1500 // steps from one to the next
 	storeFaults = 25   // one in so many changes of the store fails
 )
 

@@ -20,8 +20,8 @@ import (
 const (
 	nodeName = "sim"
 	jobID    = flow.JobID("sim")
-	// maxSteps is many times what a disturbed run takes: a job that has not ended by then never will.
-	maxSteps = 1_500_000
+	// maxSteps is many times what a disturbed run takes: by then a job hangs, or an actor runs in circles.
+	maxSteps = 400_000
 	// maxCalm is how long, by the clock, a job may take to end after the last fault.
 	maxCalm = 20 * time.Minute
 )

@@ -306,7 +306,13 @@ func (b *Backend) Snapshot(s *Snapshot, operator string) {
 	}
 	groups, held := b.groups, b.held
 	s.Add(func(w *SnapshotWriter) error {
-		defer held.Add(-1)
+		if held == nil {
+			return fmt.Errorf("states of operator %q: %w", operator, errReleased)
+		}
+		defer func() {
+			held.Add(-1)
+			held = nil
+		}()
 		for i, part := range parts {
 			if err := writeState(w, secs[i], part, keys, groups); err != nil {
 				return err

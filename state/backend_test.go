@@ -1,7 +1,9 @@
 package state
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -477,6 +479,62 @@ func TestRestoreBeforeDeclaring(t *testing.T) {
 	if err := other.Restore(r, "op"); err == nil {
 		t.Fatal("another type was restored into a declared state")
 	}
+}
+
+func TestSnapshotIsWrittenOnce(t *testing.T) {
+	b := newBench[int64](t, allGroups(), timeservice.NewManual(0))
+	NewValue[int64](b, "v").Set(b.at(1), 1)
+	var s Snapshot
+	b.Snapshot(&s, "op")
+	fileOf(t, &s)
+	if _, _, err := s.WriteFile(io.Discard); err == nil || !strings.Contains(err.Error(), "written once") {
+		t.Fatal(err)
+	}
+	if b.held.Load() != 0 {
+		t.Fatal("the states are still held")
+	}
+}
+
+// FuzzBackendLoad: whatever a body holds, loading it ends without a panic, and what came out of it can be written.
+func FuzzBackendLoad(f *testing.F) {
+	one := flow.KeyGroupRange{From: 0, To: 1}
+	make := func() (*KeyedBackend[string], *bench[string]) {
+		key := mustKey[string](f)
+		b := &bench[string]{KeyedBackend: NewBackend(key, one, 1, timeservice.NewManual(0)), hash: key.Hash}
+		return b.KeyedBackend, b
+	}
+	declare := func(b *bench[string]) (Value[int64], List[string], Map[string, bag]) {
+		ttl := WithTTL(TTL{Duration: 1e9})
+		return NewValue[int64](b, "v", ttl), NewList[string](b, "l"), NewMap[string, bag](b, "m", ttl)
+	}
+	_, b := make()
+	v, l, m := declare(b)
+	for _, k := range []string{"a", "b"} {
+		v.Set(b.at(k), 1)
+		l.Append(b, "x", "y")
+		m.Put(b, "k", bag{Items: []int64{1}})
+		m.Put(b, k, bag{})
+	}
+	file := restoreOf(f, b.file(f)).Files[0]
+	for i, st := range b.states {
+		err := file.Each("op", sectionPrefix+st.name(), nil, func(_ Section, body []byte) error {
+			f.Add(i, body)
+			return nil
+		})
+		if err != nil {
+			f.Fatal(err)
+		}
+	}
+	f.Fuzz(func(t *testing.T, i int, body []byte) {
+		kb, b := make()
+		declare(b)
+		err := kb.loadBody(kb.states[uint(i)%uint(len(kb.states))], 0, body, 0)
+		if err != nil && !errors.Is(err, ErrDamaged) {
+			t.Fatal(err)
+		}
+		b.file(t)
+		kb.Sweep(1000)
+	})
 }
 
 func TestForeignScope(t *testing.T) {

@@ -142,7 +142,7 @@ func BenchmarkUpsert(b *testing.B) {
 	}
 }
 
-// BenchmarkInsert fills a table with new keys, one by one, and reports the longest single call.
+// BenchmarkInsert fills a table with new keys, one by one.
 func BenchmarkInsert(b *testing.B) {
 	t := NewTable(mustKey[int64](b), mustCodec[sumCount](b))
 	b.ReportAllocs()

@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"unsafe"
@@ -24,6 +25,8 @@ type Frozen struct {
 	groups []int
 	sorted bool
 }
+
+var errReleased = errors.New("what was frozen has been written or released before: a snapshot can be written once")
 
 // frozenTables is a frozenShards whose types are forgotten.
 type frozenTables interface {
@@ -51,6 +54,9 @@ func (f *Frozen) AppendGroup(buf []byte, group int) ([]byte, error) {
 // Write writes one section for each key group that has entries, named like sec but for the key group, and releases f.
 // sec.Format should be the EntriesFormat.
 func (f *Frozen) Write(w *SnapshotWriter, sec Section) error {
+	if f.held == nil {
+		return fmt.Errorf("%v: %w", sec, errReleased)
+	}
 	defer f.Release()
 	for _, g := range f.Groups() {
 		buf, err := f.AppendGroup(w.Buffer(), g)

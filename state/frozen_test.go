@@ -181,6 +181,9 @@ func TestOneTableForAllGroups(t *testing.T) {
 	if f.Groups() != nil {
 		t.Fatal("Write did not release the Frozen")
 	}
+	if _, _, err := s.WriteFile(io.Discard); err == nil || !strings.Contains(err.Error(), "written once") {
+		t.Fatalf("written again: %v", err)
+	}
 }
 
 // TestCopiesEndWithRelease: once what was frozen has been written, writes do not copy any more.

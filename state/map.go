@@ -249,6 +249,9 @@ func (m *maps[K, V]) load(shard int, r uint32, f flags, buf []byte, now flow.Tim
 	if err != nil {
 		return rest, false, err
 	}
+	if m.heads[shard].has.has(r) {
+		return rest, false, errTwice
+	}
 	for i := range n {
 		var at flow.Time
 		var k K

@@ -102,10 +102,11 @@ func (t *table[K, S, V]) remove(hash uint64, r uint32) {
 		t.arena.dead += int64((*arenaKey(&t.rows.at(r).key)).len())
 	}
 	t.rows.release(r)
-	if t.arena == nil {
-		return
+	if t.rows.n == 0 && len(t.index.dir) > 1 {
+		t.index = newIndex()
 	}
 	switch {
+	case t.arena == nil:
 	case t.rows.n == 0:
 		*t.arena = arena{}
 	case t.arena.wasteful():

@@ -336,8 +336,8 @@ func TestGrowth(t *testing.T) {
 				t.Fatalf("mask %x: key %d cannot be deleted", mask, i)
 			}
 		}
-		if tab.Len() != 0 {
-			t.Fatal(tab.Len())
+		if tab.Len() != 0 || tab.Bytes() > 1<<18 {
+			t.Fatalf("%d keys are left in %d bytes", tab.Len(), tab.Bytes())
 		}
 	}
 }

@@ -220,3 +220,24 @@ func TestTTLSnapshot(t *testing.T) {
 		t.Fatal(got)
 	}
 }
+
+// TestTTLClockStepsBack: what was written after a clock has stepped back lives as long as what stands before it.
+func TestTTLClockStepsBack(t *testing.T) {
+	clock := timeservice.NewManual(timeOf(10))
+	b := newBench[int64](t, allGroups(), clock)
+	ttl := WithTTL(TTL{Duration: 10 * time.Second})
+	l := NewList[string](b, "l", ttl)
+	l.Append(b.at(1), "a")
+	clock.Set(timeOf(5))
+	l.Append(b.at(1), "b")
+	clock.Set(timeOf(16))
+	file := b.file(t)
+	c := newBench[int64](t, allGroups(), clock)
+	if err := c.Restore(restoreOf(t, file), "op"); err != nil {
+		t.Fatal(err)
+	}
+	got := slices.Collect(NewList[string](c, "l", ttl).All(c.at(1)))
+	if !slices.Equal(got, []string{"a", "b"}) {
+		t.Fatal(got)
+	}
+}

@@ -26,12 +26,16 @@ var levels = map[string]int{
 	"web":                 10,
 	"local":               11,
 	"sim":                 11,
-	"node":                11,
-	"cmd":                 12,
-	"bench":               12,
-	"examples":            12,
-	"internal/lint":       12,
-	"internal/deps":       12,
+	"node":                12,
+	"bench":               13,
+	"examples/verify":     12,
+	"examples/auction":    13,
+	"examples/commits":    13,
+	"examples/connector":  13,
+	"examples/wordcount":  13,
+	"examples":            14,
+	"cmd":                 15,
+	"internal/lint":       13,
 }
 
 // actorLevel is where goroutines, locks and clocks begin.
@@ -66,9 +70,7 @@ var owners = map[string][]string{
 var forTests = []string{"tests"}
 
 // unowned holds packages that may import anything.
-var unowned = map[string]string{
-	"internal/deps": "keeps the modules of go.mod in use until all of their owners exist",
-}
+var unowned = map[string]string{}
 
 // pure packages decide and do nothing: they import none of these.
 var pure = map[string][]string{
