@@ -48,7 +48,6 @@ type jobRecord struct {
 	spec    JobSpec
 	status  Status
 	started bool
-	last    flow.BarrierKind // of the newest checkpoint, when that was the job's last
 	done    chan struct{}
 }
 

@@ -160,16 +160,6 @@ func (m *Mailbox) hold(i int, held bool) {
 	m.mu.Unlock()
 }
 
-// depths reports the frames queued in each lane, and which lanes are held.
-func (m *Mailbox) depths() (frames []int, held []bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for i := range m.lanes {
-		frames, held = append(frames, m.lanes[i].n), append(held, m.lanes[i].held)
-	}
-	return frames, held
-}
-
 // Wake makes the mailbox look again at what it may do. Any goroutine may call it.
 func (m *Mailbox) Wake() {
 	m.wakes.Add(1)
@@ -298,7 +288,6 @@ func (m *Mailbox) popFrame() *flow.Frame {
 type Meter struct {
 	clock        timeservice.Clock
 	started      int64
-	stopped      int64
 	blockedSince int64 // 0: not blocked
 	busy         atomic.Int64
 	backpressure atomic.Int64

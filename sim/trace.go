@@ -29,7 +29,7 @@ func (t *trace) step(kind string, at, of int) {
 func (t *trace) note(kind, format string, a ...any) {
 	line := fmt.Sprintf("%7d %10.3fs %-6s %s", t.world.steps, float64(t.world.nanos)/1e9, kind, fmt.Sprintf(format, a...))
 	t.lines++
-	io.WriteString(t.hash, line) // a hash does not fail
+	_, _ = io.WriteString(t.hash, line) // a hash does not fail
 	if t.out != nil {
 		fmt.Fprintln(t.out, line)
 	}

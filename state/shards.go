@@ -151,7 +151,8 @@ func (s *shards[K, S, V]) Read(from, budget int, visit func(hash uint64, k *K, v
 
 // scan goes through the tables; a position is a table's number above a row.
 func (s *shards[K, S, V]) scan(from, budget int, write bool, visit func(hash uint64, k *K, v *V) bool) (next int, done bool) {
-	i, r, more := from>>32, uint32(from), true
+	var more bool
+	i, r := from>>32, uint32(from)
 	for ; i < len(s.tables); i, r = i+1, 0 {
 		r, budget, more = s.tables[i].scan(r, budget, write, visit)
 		if r != none && (budget <= 0 || !more) {

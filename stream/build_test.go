@@ -33,7 +33,7 @@ func (badSink) Check() error { return errors.New("no directory") }
 
 // TestMistakes wires jobs wrongly: Build reports that with the name of the step, and nothing panics.
 func TestMistakes(t *testing.T) {
-	type byPointer struct{ at *int }
+	type byPointer struct{ At *int }
 	type channel struct{ C chan int }
 	elsewhere := salesIn(NewJob("elsewhere"))
 	emit := func(_ string, n *int) int { return *n }

@@ -152,7 +152,7 @@ func sideOf[T, O any](s Stream[O], asked string, tag Tag[T]) Stream[T] {
 	j := s.job()
 	if len(s.up.outputs) != 1 {
 		j.fail(asked, errors.New("a union has no side outputs: take them from the steps before it"))
-		return Stream[T]{s.up}
+		return Stream[T](s)
 	}
 	n := s.up.outputs[0].node
 	for i, side := range j.sides[n] {

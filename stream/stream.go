@@ -54,7 +54,7 @@ func from[T any](j *Job, src connectors.Source[T], w WatermarkStrategy[T], polic
 func Rejects[T any](s Stream[T]) Stream[Reject] {
 	if len(s.up.outputs) != 1 || s.up.outputs[0].node.Source == nil {
 		s.fail("Rejects", errors.New("only what From returns has rejects"))
-		return Stream[Reject]{s.up}
+		return Stream[Reject](s)
 	}
 	return streamOf[Reject](s.up.job, s.up.outputs[0].node, 1)
 }

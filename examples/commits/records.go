@@ -61,15 +61,6 @@ func (w *week) add(c *Change) {
 	w.Authors[c.Author] = true
 }
 
-func (w *week) merge(o *week) {
-	w.Changes += o.Changes
-	w.Added += o.Added
-	w.Deleted += o.Deleted
-	for a := range o.Authors {
-		w.Authors[a] = true
-	}
-}
-
 func (w *week) result(repo string, start, end stream.Time) Week {
 	return Week{repo, start, end, w.Changes, w.Added, w.Deleted, int64(len(w.Authors))}
 }
