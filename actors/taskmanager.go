@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -41,12 +42,15 @@ type slotKey struct {
 // heldActor is a slot actor, over all its incarnations.
 type heldActor struct {
 	pid         *actor.PID
-	job         *actor.PID
 	place       scheduler.Place
-	incarnation int64
-	cause       string // why the last incarnation ended
+	incarnation atomic.Int64 // these three are read and written where the slot's actor is made as well
+	job         atomic.Pointer[actor.PID]
+	cause       atomic.Pointer[string] // why the last incarnation ended
 	releasing   bool
 }
+
+// fail notes why an incarnation has ended.
+func (h *heldActor) fail(cause string) { h.cause.Store(&cause) }
 
 // taskManagerID names one incarnation of the TaskManager actor at pid.
 func taskManagerID(pid *actor.PID, incarnation int) scheduler.TaskManagerID {
@@ -116,7 +120,7 @@ func (t *taskManager) Receive(c actor.Context) {
 		t.releaseSlot(c, m)
 	case restartSlot:
 		if h := t.held[slotKey{m.Job, m.Slot}]; h != nil && m.Place == h.place {
-			h.job = m.JobPID // a recovered job is another actor
+			h.job.Store(m.JobPID) // a recovered job is another actor
 			c.Send(h.pid, m)
 		}
 	case Inject:
@@ -137,7 +141,7 @@ func (t *taskManager) heartbeat(self *actor.PID) {
 func (t *taskManager) register(self *actor.PID) {
 	var held []heldSlot
 	for k, h := range t.held {
-		held = append(held, heldSlot{k.job, scheduler.HeldSlot{Slot: k.slot, Place: h.place, Incarnation: h.incarnation}})
+		held = append(held, heldSlot{k.job, scheduler.HeldSlot{Slot: k.slot, Place: h.place, Incarnation: h.incarnation.Load()}})
 	}
 	slices.SortFunc(held, func(a, b heldSlot) int { return cmp.Or(cmp.Compare(a.Job, b.Job), cmp.Compare(a.Slot, b.Slot)) })
 	t.env.System.Root.Send(t.jobManager, registerTaskManager{
@@ -151,19 +155,21 @@ func (t *taskManager) startSlot(c actor.Context, m startSlot) {
 	}
 	key := slotKey{m.Job, m.Slot}
 	if h := t.held[key]; h != nil {
-		h.job = m.JobPID
+		h.job.Store(m.JobPID)
 		c.Send(h.pid, m)
 		return
 	}
-	h := &heldActor{job: m.JobPID, place: m.Place}
+	h := &heldActor{place: m.Place}
+	h.job.Store(m.JobPID)
+	h.fail("")
 	t.spawnSlot(c, key, h)
 	t.held[key] = h
 }
 
 func (t *taskManager) spawnSlot(c actor.Context, key slotKey, h *heldActor) {
 	props := t.env.props(func() actor.Actor {
-		h.incarnation = t.env.incarnations.Add(1)
-		return &slot{env: t.env, job: key.job, id: key.slot, place: h.place, incarnation: h.incarnation, jobPID: h.job, cause: h.cause}
+		h.incarnation.Store(t.env.incarnations.Add(1))
+		return &slot{env: t.env, job: key.job, id: key.slot, place: h.place, incarnation: h.incarnation.Load(), jobPID: h.job.Load(), cause: *h.cause.Load()}
 	})
 	pid, err := c.SpawnNamed(props, slotName(key.job, key.slot))
 	if err != nil {
@@ -178,7 +184,7 @@ func (t *taskManager) releaseSlot(c actor.Context, m releaseSlot) {
 		c.Send(m.JobPID, slotStopped{scheduler.SlotStopped{Slot: m.Slot, Place: m.Place}})
 		return
 	}
-	h.job = m.JobPID
+	h.job.Store(m.JobPID)
 	if !h.releasing {
 		h.releasing = true
 		c.Stop(h.pid)
@@ -192,12 +198,12 @@ func (t *taskManager) terminated(c actor.Context, who *actor.PID) {
 			continue
 		}
 		if !h.releasing {
-			h.cause = "the slot's actor has ended"
+			h.fail("the slot's actor has ended")
 			t.spawnSlot(c, key, h)
 			return
 		}
 		delete(t.held, key)
-		t.env.System.Root.Send(h.job, slotStopped{scheduler.SlotStopped{Slot: key.slot, Place: h.place}})
+		t.env.System.Root.Send(h.job.Load(), slotStopped{scheduler.SlotStopped{Slot: key.slot, Place: h.place}})
 		return
 	}
 }
@@ -213,9 +219,9 @@ func (t *taskManager) HandleFailure(_ *actor.ActorSystem, sup actor.Supervisor, 
 		if !ok {
 			f = &slotFailure{cause: failureOf(reason), subtask: child.Id}
 		}
-		h.cause = f.cause.Error()
+		h.fail(f.cause.Error())
 		if f.attempt > 0 {
-			t.env.System.Root.Send(h.job, slotFailed{Slot: key.slot, Attempt: f.attempt, Cause: f.cause, Subtask: f.subtask})
+			t.env.System.Root.Send(h.job.Load(), slotFailed{Slot: key.slot, Attempt: f.attempt, Cause: f.cause, Subtask: f.subtask})
 		}
 		if h.releasing { // a restart would bring it back to life
 			sup.StopChildren(child)
