@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	hangTimeout = 15 * time.Second
+	hangTimeout = time.Minute
 	chaosKills  = flag.Int("chaos.kills", 10, "how many actors TestChaos kills")
 	chaosSeed   = flag.Uint64("chaos.seed", 1, "which actors, and when")
 )
