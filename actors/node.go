@@ -23,11 +23,13 @@ type Node struct {
 	env  *Env
 	root *actor.PID
 	name string
+
+	taskManagers int
 }
 
 // StartNode starts a JobManager and so many TaskManagers, each with so many slots, under a root actor called name.
 func StartNode(env *Env, name string, taskManagers, slots int) (*Node, error) {
-	n := &Node{env: env, name: name}
+	n := &Node{env: env, name: name, taskManagers: taskManagers}
 	env.Members = n.TaskManagers
 	root, err := env.System.Root.SpawnNamed(env.props(func() actor.Actor {
 		return &node{env: env, taskManagers: taskManagers, slots: slots, incarnations: make([]int, taskManagers)}
@@ -49,16 +51,16 @@ func (n *Node) JobManager() *actor.PID {
 	return actor.NewPID(n.env.System.Address(), n.name+"/"+jobManagerName)
 }
 
-// TaskManagers are the PIDs of the node's TaskManagers.
+// TaskManagers are the PIDs of the node's TaskManagers that live; the slots of the others are stopped.
 func (n *Node) TaskManagers() []*actor.PID {
 	var pids []*actor.PID
-	for i := 0; ; i++ {
+	for i := range n.taskManagers {
 		pid := actor.NewPID(n.env.System.Address(), fmt.Sprintf("%s/%s%d", n.name, taskManagerPrefix, i))
-		if _, alive := n.env.System.ProcessRegistry.GetLocal(pid.Id); !alive {
-			return pids
+		if _, alive := n.env.System.ProcessRegistry.GetLocal(pid.Id); alive {
+			pids = append(pids, pid)
 		}
-		pids = append(pids, pid)
 	}
+	return pids
 }
 
 // Submit starts a job that was added to Env.Jobs.

@@ -78,7 +78,11 @@ func (s *slot) Receive(c actor.Context) {
 			panic(&Failure{Cause: errRestart})
 		}
 	case startSlot:
+		other := !m.JobPID.Equal(s.jobPID)
 		s.jobPID = m.JobPID
+		if other && s.deployed != nil { // a new master that does not know of this attempt: it must not outlive the old one
+			panic(&Failure{Cause: errRestart})
+		}
 	case *actor.Terminated:
 		select {
 		case <-s.stop: // at the slot's own wish
